@@ -1,0 +1,3 @@
+//! What all in-process sensors share, without any input or output.
+
+pub mod record;
