@@ -63,7 +63,7 @@ impl Aggregate {
             merge_slot(self.functions.entry(id), function, FunctionAggregate::merge);
         }
         for (flow, n) in other.errors {
-            *self.errors.entry(flow).or_default() += n;
+            add(self.errors.entry(flow).or_default(), n);
         }
         for (entry, counts) in other.entries {
             merge_slot(self.entries.entry(entry), counts, EntryAggregate::merge);
@@ -71,7 +71,7 @@ impl Aggregate {
         self.call_samples.extend(other.call_samples);
         self.entry_samples.extend(other.entry_samples);
         for (what, n) in other.shed {
-            *self.shed.entry(what).or_default() += n;
+            add(self.shed.entry(what).or_default(), n);
         }
     }
 }
@@ -109,7 +109,7 @@ impl FunctionAggregate {
     /// Adds everything in `other`.
     pub fn merge(&mut self, other: Self) {
         self.calls.merge(other.calls);
-        self.errors += other.errors;
+        add(&mut self.errors, other.errors);
         self.observed.merge(other.observed);
         self.latency.merge(&other.latency);
         self.duration_sum_ns = self.duration_sum_ns.saturating_add(other.duration_sum_ns);
@@ -118,7 +118,7 @@ impl FunctionAggregate {
             merge_slot(self.paths.entry(path), counts, PathAggregate::merge);
         }
         for (exit, n) in other.exits {
-            *self.exits.entry(exit).or_default() += n;
+            add(self.exits.entry(exit).or_default(), n);
         }
         merge_weighted(&mut self.shapes, other.shapes);
         merge_weighted(&mut self.callers, other.callers);
@@ -166,19 +166,22 @@ impl EntryAggregate {
     /// Adds everything in `other`.
     pub fn merge(&mut self, other: Self) {
         for (exit, n) in other.exits {
-            *self.exits.entry(exit).or_default() += n;
+            add(self.exits.entry(exit).or_default(), n);
         }
         self.latency.merge(&other.latency);
     }
 
     /// How many entries ended.
     pub fn count(&self) -> u64 {
-        self.exits.values().sum()
+        self.exits.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// How many of them failed.
     pub fn failures(&self) -> u64 {
-        self.exits.iter().filter(|(exit, _)| exit.is_failure()).map(|(_, n)| n).sum()
+        self.exits
+            .iter()
+            .filter(|(exit, _)| exit.is_failure())
+            .fold(0, |sum, (_, n)| sum.saturating_add(*n))
     }
 }
 
@@ -242,6 +245,12 @@ impl Ended {
             Self::Swallowed => "swallowed",
         }
     }
+}
+
+/// Counts come from processes that may lie; a sum that cannot be held stays at the highest number,
+/// which keeps merging associative and commutative.
+fn add(sum: &mut u64, n: u64) {
+    *sum = sum.saturating_add(n);
 }
 
 fn merge_slot<K: Ord, V>(slot: Slot<'_, K, V>, value: V, merge: fn(&mut V, V)) {
