@@ -3,6 +3,7 @@
 use std::ops::{BitOr, BitOrAssign};
 
 use forksight_model::function::FunctionId;
+use forksight_wire::window::Window;
 
 /// What to fold: which functions, which families.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,30 @@ impl Families {
     /// The families of either.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// A copy of `window` with only the columns that these families need.
+    pub fn of(self, window: &Window) -> Window {
+        fn copy<T: Clone>(wanted: bool, columns: &Option<T>) -> Option<T> {
+            columns.as_ref().filter(|_| wanted).cloned()
+        }
+        Window {
+            seq: window.seq,
+            start_ms: window.start_ms,
+            duration_ms: window.duration_ms,
+            strings: window.strings.clone(),
+            functions: copy(self.contains(Self::FUNCTIONS), &window.functions),
+            outcomes: copy(self.contains(Self::OUTCOMES), &window.outcomes),
+            paths: copy(self.contains(Self::PATHS), &window.paths),
+            exits: copy(self.contains(Self::EXITS), &window.exits),
+            errors: copy(self.contains(Self::ERRORS), &window.errors),
+            shapes: copy(self.contains(Self::SHAPES), &window.shapes),
+            edges: copy(self.contains(Self::CALLERS), &window.edges),
+            entries: copy(self.contains(Self::ENTRIES), &window.entries),
+            call_samples: copy(self.contains(Self::CALL_SAMPLES), &window.call_samples),
+            entry_samples: copy(self.contains(Self::ENTRY_SAMPLES), &window.entry_samples),
+            shed: copy(self.contains(Self::SHED), &window.shed),
+        }
     }
 
     /// The families of `self` that are not in `other`.
