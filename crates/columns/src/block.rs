@@ -1,11 +1,17 @@
-//! The bytes of a window in a store: one version byte, then lz4 of the protobuf message.
+//! The bytes of a window in a store.
 //!
-//! The lz4 part begins with the decompressed length as `u32` little-endian.
+//! | bytes | meaning |
+//! | --- | --- |
+//! | 1 | format version |
+//! | 4 | length of the protobuf message, little-endian |
+//! | 4 | xxHash32 (seed 0) of the rest, little-endian, since no layer below would notice a flipped bit |
+//! | rest | the protobuf [`Window`], compressed as one lz4 block |
 
 use std::fmt;
 
 use forksight_wire::window::{Malformed, Window};
 use prost::Message;
+use twox_hash::XxHash32;
 
 use crate::Families;
 
@@ -63,9 +69,10 @@ impl From<Malformed> for Error {
 pub fn pack(window: &Window) -> Vec<u8> {
     let message = window.encode_to_vec();
     let packed = lz4_flex::block::compress(&message);
-    let mut block = Vec::with_capacity(5 + packed.len());
+    let mut block = Vec::with_capacity(9 + packed.len());
     block.push(VERSION);
     block.extend_from_slice(&(message.len() as u32).to_le_bytes());
+    block.extend_from_slice(&XxHash32::oneshot(0, &packed).to_le_bytes());
     block.extend_from_slice(&packed);
     block
 }
@@ -147,7 +154,11 @@ fn inflate(block: &[u8]) -> Result<Vec<u8>, Error> {
             Error::Damaged
         });
     }
-    let (len, packed) = rest.split_first_chunk().ok_or(Error::Damaged)?;
+    let (len, rest) = rest.split_first_chunk().ok_or(Error::Damaged)?;
+    let (hash, packed) = rest.split_first_chunk().ok_or(Error::Damaged)?;
+    if XxHash32::oneshot(0, packed) != u32::from_le_bytes(*hash) {
+        return Err(Error::Damaged);
+    }
     let len = u32::from_le_bytes(*len) as usize;
     // lz4 cannot expand more than 255 times, so a longer claim is a lie.
     if len > MAX_BYTES || len > packed.len().saturating_mul(255) {
