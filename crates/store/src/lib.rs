@@ -1,10 +1,10 @@
 //! Durable windows, functions, processes and findings.
 //!
 //! - [`Store`] is the trait that readers and the agent use.
-//! - [`Memory`] is its model: small enough to be believed, and what `Sqlite` is compared with.
-//! - `Sqlite` keeps one columnar block per instance and window in an SQLite database, folds old
+//! - [`Memory`] is its model: small enough to be believed, and what [`Sqlite`] is compared with.
+//! - [`Sqlite`] keeps one columnar block per instance and window in an SQLite database, folds old
 //!   blocks into coarser ones, and stays under a disk ceiling.
-//! - `conformance` is the suite that every implementation passes.
+//! - [`conformance`] is the suite that every implementation passes.
 //!
 //! A store does not interpret what it keeps: it gives windows back merged, nothing more.
 //! Every call may block on the disk; call it from a thread that may wait.
@@ -16,10 +16,13 @@
 //! each of which begins at a multiple of its length: ranges whose ends are multiples of the
 //! coarsest length they touch read the same before and after folding; see [`Level`].
 
+pub mod conformance;
 mod error;
 mod memory;
 mod record;
 mod selection;
+mod sqlite;
+mod thin;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -33,6 +36,7 @@ pub use record::{
     Appended, Batch, Finding, FindingState, Instance, Maintenance, Process, Service, Stats, Version,
 };
 pub use selection::{BlockInfo, Group, GroupKey, Grouping, Level, Selection};
+pub use sqlite::{FILE, Policy, Recovered, SCHEMA, Sqlite};
 
 /// What the agent writes and readers read.
 ///
