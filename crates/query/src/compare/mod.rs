@@ -1,0 +1,1 @@
+//! What behaves differently between two populations.

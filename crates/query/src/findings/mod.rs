@@ -1,0 +1,1 @@
+//! What detection has found.
