@@ -35,7 +35,8 @@ pub enum Type {
 }
 
 impl Type {
-    fn from_code(code: u8) -> Option<Self> {
+    /// The type with this number; `None` for one that is not known here.
+    pub fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             1 => Self::Hello,
             2 => Self::Welcome,
