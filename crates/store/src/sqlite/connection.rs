@@ -38,12 +38,17 @@ impl Engine {
             )?;
             connection.busy_timeout(BUSY)?;
             connection.set_prepared_statement_cache_capacity(64);
-            // The first two take effect only while the database is empty.
+            let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            if version == 0 {
+                // They take effect only while there is no table, and setting them writes.
+                connection.execute_batch(
+                    "PRAGMA page_size = 8192;
+                     PRAGMA auto_vacuum = INCREMENTAL;
+                     PRAGMA journal_mode = WAL;",
+                )?;
+            }
             connection.execute_batch(
-                "PRAGMA page_size = 8192;
-                 PRAGMA auto_vacuum = INCREMENTAL;
-                 PRAGMA journal_mode = WAL;
-                 PRAGMA synchronous = FULL;
+                "PRAGMA synchronous = FULL;
                  PRAGMA journal_size_limit = 67108864;
                  PRAGMA cache_size = -16384;
                  PRAGMA temp_store = MEMORY;",
