@@ -154,3 +154,124 @@ impl Seed {
         ((u128::from(z ^ (z >> 31)) * u128::from(bound)) >> 64) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use forksight_model::function::FunctionId;
+    use forksight_model::path::{Exit, OutcomeSet, Path};
+    use forksight_model::sample::{Entry, EntryExit};
+    use forksight_model::shape::Shape;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample(stream: Stream, weight: u32, duration_ns: u64) -> CallSample {
+        CallSample {
+            function: FunctionId(1),
+            stream,
+            weight,
+            path: Path::default(),
+            duration_ns,
+            arguments: Vec::new(),
+            returned: Shape::default(),
+            caller: None,
+            entry: None,
+        }
+    }
+
+    fn thinned(samples: Vec<CallSample>, level: Level, seed: u64) -> Vec<CallSample> {
+        let mut aggregate = Aggregate { call_samples: samples, ..Aggregate::default() };
+        thin(&mut aggregate, level, seed);
+        aggregate.call_samples
+    }
+
+    fn total(samples: &[CallSample]) -> u64 {
+        samples.iter().map(|sample| u64::from(sample.weight)).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn uniform_weights_keep_their_sum(
+            weights in prop::collection::vec(0u32..1 << 20, 0..400),
+            seed: u64,
+        ) {
+            let samples: Vec<_> =
+                weights.iter().map(|weight| sample(Stream::Uniform, *weight, 0)).collect();
+            let kept = thinned(samples.clone(), Level::Minute, seed);
+            prop_assert_eq!(total(&kept), total(&samples));
+            prop_assert!(kept.len() <= samples.len().min(64));
+            // Thinning again, as coarser levels do, changes nothing more than it must.
+            prop_assert_eq!(total(&thinned(kept.clone(), Level::Minute, !seed)), total(&kept));
+        }
+    }
+
+    #[test]
+    fn a_weighted_share_keeps_its_expectation() {
+        // One call in twenty is slow; samples of slow calls weigh less, as after a change of rate.
+        let samples: Vec<_> = (0..1000u64)
+            .map(|i| {
+                let slow = i % 20 == 0;
+                sample(Stream::Uniform, if slow { 7 } else { 31 }, u64::from(slow))
+            })
+            .collect();
+        let slow = |samples: &[CallSample]| -> u64 {
+            samples.iter().map(|s| u64::from(s.weight) * s.duration_ns).sum()
+        };
+        let truth = slow(&samples) as f64;
+        let runs = 4000;
+        let sum: u64 =
+            (0..runs).map(|seed| slow(&thinned(samples.clone(), Level::Minute, seed))).sum();
+        let mean = sum as f64 / runs as f64;
+        // One of 64 pieces weighs about 466, and 0.75 pieces are slow on average, so the standard
+        // error of the mean is below 466 / 63 < 8; five of them.
+        assert!((mean - truth).abs() < 40.0, "{mean} for {truth}");
+    }
+
+    #[test]
+    fn the_other_streams_keep_a_share_of_each_kind() {
+        let failing = |i| {
+            let mut failing = sample(Stream::Stratified, 1, i);
+            failing.path.exit = Exit::Raised { error_type: "KeyError".into(), line: 47 };
+            failing
+        };
+        let mut samples: Vec<_> = (0..500).map(|i| sample(Stream::Stratified, 1, i)).collect();
+        samples.extend((0..5).map(failing));
+        for outcome in 0..10 {
+            for i in 0..5 {
+                let mut first = sample(Stream::Exemplar, 1, i);
+                first.path.outcomes = OutcomeSet::from_iter([outcome]);
+                samples.push(first);
+            }
+        }
+        let kept = thinned(samples, Level::Minute, 1);
+        let count =
+            |wanted: &dyn Fn(&CallSample) -> bool| kept.iter().filter(|s| wanted(s)).count();
+        assert_eq!(count(&|s| s.stream == Stream::Stratified && !s.path.exit.is_error()), 16);
+        assert_eq!(count(&|s| s.path.exit.is_error()), 5, "rare failures are all kept");
+        assert_eq!(count(&|s| s.stream == Stream::Exemplar), 10 * EXEMPLARS);
+    }
+
+    #[test]
+    fn entry_samples_are_thinned_by_entry() {
+        let entry = |name: &str, i: u64| EntrySample {
+            entry: Entry { name: name.into(), ..Entry::default() },
+            stream: Stream::Uniform,
+            weight: 10,
+            exit: EntryExit::default(),
+            duration_ns: i,
+            paths: Vec::new(),
+            cut: false,
+            trace_id: 0,
+        };
+        let mut aggregate = Aggregate::default();
+        aggregate.entry_samples.extend((0..200).map(|i| entry("POST /checkout", i)));
+        aggregate.entry_samples.extend((0..3).map(|i| entry("GET /rare", i)));
+        thin(&mut aggregate, Level::Minute, 1);
+        let kept = |name: &str| -> (usize, u32) {
+            let of = aggregate.entry_samples.iter().filter(|s| &*s.entry.name == name);
+            of.fold((0, 0), |(n, w), s| (n + 1, w + s.weight))
+        };
+        assert_eq!(kept("POST /checkout"), (64, 2000));
+        assert_eq!(kept("GET /rare"), (3, 30));
+    }
+}

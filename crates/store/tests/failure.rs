@@ -91,6 +91,18 @@ fn a_store_of_a_newer_program_is_left_alone() {
     assert!(fs::read(dir.path().join(FILE)).unwrap() == before, "not a byte has changed");
 }
 
+#[test]
+fn closing_leaves_one_file_with_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::open_writer(dir.path()).unwrap();
+    store.append(vec![batch(1)]).unwrap();
+    assert_eq!(calls(&store), 1);
+    drop(store);
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(dir.path().join(FILE), copy.path().join(FILE)).unwrap();
+    assert_eq!(calls(&Sqlite::open_reader(copy.path()).unwrap()), 1);
+}
+
 /// A store with some blocks, closed.
 fn some(dir: &Path) {
     let store = Sqlite::open_writer(dir).unwrap();

@@ -75,9 +75,10 @@ pub struct Recovered {
 #[derive(Debug)]
 pub struct Sqlite {
     engine: Engine,
-    writer: Option<Mutex<Writer>>,
-    /// Idle connections for reading.
+    /// Idle connections for reading. Before the writer, because the connection that is closed last
+    /// folds the log into the database, and only one that writes can.
     readers: Mutex<Vec<Connection>>,
+    writer: Option<Mutex<Writer>>,
     upkeep: Mutex<Upkeep>,
     policy: Policy,
     // Last, so that the directory is given up after the connections are closed.
