@@ -1,15 +1,23 @@
 //! The bytes of a window in a store.
 //!
+//! A block is one byte of format version, then sections, each packed by itself, so that a reader
+//! unpacks only what it needs:
+//!
 //! | bytes | meaning |
 //! | --- | --- |
-//! | 1 | format version |
-//! | 4 | length of the protobuf message, little-endian |
-//! | 4 | xxHash32 (seed 0) of the rest, little-endian, since no layer below would notice a flipped bit |
-//! | rest | the protobuf [`Window`], compressed as one lz4 block |
+//! | 1 | what is in it: the tag in [`Window`] of its columns, 0 for the header, 16 for the latency sketches of functions |
+//! | 4 | length of its message, little-endian |
+//! | 4 | length of the packed message, little-endian |
+//! | 4 | xxHash32 of the packed message, seeded with the first two, little-endian: no layer below would notice a flipped bit |
+//! | … | the message, compressed as one lz4 block |
+//!
+//! Each message is a protobuf [`Window`] in which only those columns are set; merged they are the
+//! window. Sections of unknown kind are skipped. Header, functions and their latency come first:
+//! they are the *head*, which a store keeps apart, because most questions need nothing else.
 
 use std::fmt;
 
-use forksight_wire::window::{Malformed, Window};
+use forksight_wire::window::{Functions, Malformed, Sketches, Window};
 use prost::Message;
 use twox_hash::XxHash32;
 
@@ -18,7 +26,7 @@ use crate::Families;
 /// The format that [`pack`] writes.
 pub const VERSION: u8 = 1;
 
-/// The most bytes a block may hold when decompressed. Windows arrive with at most 4 MiB; a roll-up
+/// The most bytes a section may hold when decompressed. Windows arrive with at most 4 MiB; a roll-up
 /// folds many of them.
 pub const MAX_BYTES: usize = 256 << 20;
 
@@ -33,7 +41,7 @@ pub enum Error {
     },
     /// It is not a block, or it was damaged.
     Damaged,
-    /// It announces more than [`MAX_BYTES`].
+    /// A section announces more than [`MAX_BYTES`].
     TooLong {
         /// The announced length in bytes.
         announced: usize,
@@ -67,14 +75,87 @@ impl From<Malformed> for Error {
 
 /// `window` as a block.
 pub fn pack(window: &Window) -> Vec<u8> {
-    let message = window.encode_to_vec();
-    let packed = lz4_flex::block::compress(&message);
-    let mut block = Vec::with_capacity(9 + packed.len());
-    block.push(VERSION);
-    block.extend_from_slice(&(message.len() as u32).to_le_bytes());
-    block.extend_from_slice(&XxHash32::oneshot(0, &packed).to_le_bytes());
-    block.extend_from_slice(&packed);
-    block
+    let mut writer = Writer { block: vec![VERSION], message: Vec::new() };
+    let Window { seq, start_ms, duration_ms, .. } = *window;
+    writer.whole(HEADER, &Window { seq, start_ms, duration_ms, ..Window::default() });
+    if let Some(functions) = &window.functions {
+        let mut functions = functions.clone();
+        let latency = Functions { latency: functions.latency.take(), ..Functions::default() };
+        writer.family(FUNCTIONS, FUNCTIONS, Some(&functions));
+        writer.family(LATENCY, FUNCTIONS, Some(&latency));
+    }
+    writer.whole(STRINGS, &Window { strings: window.strings.clone(), ..Window::default() });
+    writer.family(6, 6, window.outcomes.as_ref());
+    writer.family(7, 7, window.paths.as_ref());
+    writer.family(8, 8, window.exits.as_ref());
+    writer.family(9, 9, window.errors.as_ref());
+    writer.family(10, 10, window.shapes.as_ref());
+    writer.family(11, 11, window.edges.as_ref());
+    writer.family(12, 12, window.entries.as_ref());
+    writer.family(13, 13, window.call_samples.as_ref());
+    writer.family(14, 14, window.entry_samples.as_ref());
+    writer.family(15, 15, window.shed.as_ref());
+    writer.block
+}
+
+struct Writer {
+    block: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl Writer {
+    fn whole(&mut self, kind: u8, part: &Window) {
+        self.message.clear();
+        // Encoding into a growing vector cannot run out of room.
+        let _ = part.encode(&mut self.message);
+        self.section(kind);
+    }
+
+    /// A window in which only the field with this tag is set.
+    fn family(&mut self, kind: u8, tag: u8, columns: Option<&impl Message>) {
+        let Some(columns) = columns else { return };
+        self.message.clear();
+        self.message.push(tag << 3 | LENGTH_DELIMITED);
+        let _ = columns.encode_length_delimited(&mut self.message);
+        self.section(kind);
+    }
+
+    fn section(&mut self, kind: u8) {
+        if self.message.is_empty() {
+            return;
+        }
+        let packed = lz4_flex::block::compress(&self.message);
+        let len = self.message.len() as u32;
+        self.block.push(kind);
+        self.block.extend_from_slice(&len.to_le_bytes());
+        self.block.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+        self.block.extend_from_slice(&hash(kind, len, &packed).to_le_bytes());
+        self.block.extend_from_slice(&packed);
+    }
+}
+
+/// The protobuf wire type of messages.
+const LENGTH_DELIMITED: u8 = 2;
+
+/// How many bytes of `block` are its head. The head is a block of its own; what follows it is
+/// read with [`unpack_parts`].
+///
+/// # Errors
+///
+/// [`Error`] where it is not a sound block.
+pub fn head_len(block: &[u8]) -> Result<usize, Error> {
+    let mut rest = sections(block)?;
+    loop {
+        let before = rest.len();
+        if rest.is_empty() || Section::take(&mut rest)?.is_detail() {
+            return Ok(block.len() - before);
+        }
+    }
+}
+
+/// Whether the head of a block is all that is needed for `families`.
+pub fn head_is_enough(families: Families) -> bool {
+    (Families::FUNCTIONS | Families::LATENCY).contains(families)
 }
 
 /// The window in `block`, checked.
@@ -83,48 +164,67 @@ pub fn pack(window: &Window) -> Vec<u8> {
 ///
 /// [`Error`] where it is not a sound block.
 pub fn unpack(block: &[u8]) -> Result<Window, Error> {
-    let window = Window::decode(&inflate(block)?[..]).map_err(|_| Error::Damaged)?;
-    window.check()?;
-    Ok(window)
+    unpack_parts(block, &[], Families::ALL)
 }
 
 /// The window in `block`, checked, with only the columns that `families` need; the others are
-/// skipped unread.
+/// left packed.
 ///
 /// # Errors
 ///
 /// [`Error`] where it is not a sound block.
 pub fn unpack_families(block: &[u8], families: Families) -> Result<Window, Error> {
-    let message = inflate(block)?;
-    let mut wanted = Vec::with_capacity(message.len());
-    let mut rest = &message[..];
-    while !rest.is_empty() {
-        let field = rest;
-        let key = varint(&mut rest)?;
-        let len = match key & 7 {
-            0 => {
-                varint(&mut rest)?;
-                0
+    unpack_parts(block, &[], families)
+}
+
+/// As [`unpack_families`], of a block that was cut in two after its [head](head_len).
+///
+/// # Errors
+///
+/// [`Error`] where the parts are not a sound block.
+pub fn unpack_parts(head: &[u8], detail: &[u8], families: Families) -> Result<Window, Error> {
+    let mut window = Window::default();
+    let mut message = Vec::new();
+    for mut rest in [sections(head)?, detail] {
+        while !rest.is_empty() {
+            let section = Section::take(&mut rest)?;
+            if is_needed(section.kind, families) {
+                section.unpack(&mut message)?;
+                window.merge(&message[..]).map_err(|_| Error::Damaged)?;
             }
-            1 => 8,
-            2 => varint(&mut rest)? as usize,
-            5 => 4,
-            _ => return Err(Error::Damaged),
-        };
-        rest = rest.get(len..).ok_or(Error::Damaged)?;
-        if is_needed(key >> 3, families) {
-            wanted.extend_from_slice(&field[..field.len() - rest.len()]);
         }
     }
-    let window = Window::decode(&wanted[..]).map_err(|_| Error::Damaged)?;
+    if let Some(functions) = &mut window.functions
+        && !families.contains(Families::LATENCY)
+    {
+        // Functions without their sketches are well-formed only with empty ones.
+        let len = vec![0; functions.function.len()];
+        functions.latency = Some(Sketches { len, ..Sketches::default() });
+    }
     window.check()?;
     Ok(window)
 }
 
-/// Whether the field of [`Window`] with this tag is needed for `families`.
-fn is_needed(tag: u64, families: Families) -> bool {
-    let family = match tag {
-        5 => Families::FUNCTIONS,
+/// What follows the version byte.
+fn sections(block: &[u8]) -> Result<&[u8], Error> {
+    match block.split_first() {
+        Some((&VERSION, sections)) => Ok(sections),
+        Some((&version, _)) if version > VERSION => Err(Error::Newer { version }),
+        _ => Err(Error::Damaged),
+    }
+}
+
+const HEADER: u8 = 0;
+const STRINGS: u8 = 4;
+const FUNCTIONS: u8 = 5;
+const LATENCY: u8 = 16;
+
+/// Whether a section is needed for `families`.
+fn is_needed(kind: u8, families: Families) -> bool {
+    let family = match kind {
+        HEADER => return true,
+        STRINGS => return families.without(WITHOUT_STRINGS) != Families::NONE,
+        FUNCTIONS => Families::FUNCTIONS,
         6 => Families::OUTCOMES,
         7 => Families::PATHS,
         8 => Families::EXITS,
@@ -135,8 +235,8 @@ fn is_needed(tag: u64, families: Families) -> bool {
         13 => Families::CALL_SAMPLES,
         14 => Families::ENTRY_SAMPLES,
         15 => Families::SHED,
-        4 => return families.without(WITHOUT_STRINGS) != Families::NONE,
-        _ => return true,
+        LATENCY => Families::FUNCTIONS | Families::LATENCY,
+        _ => return false,
     };
     families.contains(family)
 }
@@ -145,41 +245,47 @@ fn is_needed(tag: u64, families: Families) -> bool {
 const WITHOUT_STRINGS: Families =
     Families::FUNCTIONS.union(Families::LATENCY).union(Families::OUTCOMES).union(Families::CALLERS);
 
-fn inflate(block: &[u8]) -> Result<Vec<u8>, Error> {
-    let (version, rest) = block.split_first().ok_or(Error::Damaged)?;
-    if *version != VERSION {
-        return Err(if *version > VERSION {
-            Error::Newer { version: *version }
-        } else {
-            Error::Damaged
-        });
+struct Section<'a> {
+    kind: u8,
+    len: u32,
+    packed: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    fn is_detail(&self) -> bool {
+        !matches!(self.kind, HEADER | FUNCTIONS | LATENCY)
     }
-    let (len, rest) = rest.split_first_chunk().ok_or(Error::Damaged)?;
-    let (hash, packed) = rest.split_first_chunk().ok_or(Error::Damaged)?;
-    if XxHash32::oneshot(0, packed) != u32::from_le_bytes(*hash) {
-        return Err(Error::Damaged);
+
+    /// The first section of `rest`, which moves on to the next.
+    fn take(rest: &mut &'a [u8]) -> Result<Self, Error> {
+        let ([kind, head @ ..], tail) = rest.split_first_chunk::<13>().ok_or(Error::Damaged)?;
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (packed, tail) = tail.split_at_checked(word(4) as usize).ok_or(Error::Damaged)?;
+        *rest = tail;
+        let (kind, len) = (*kind, word(0));
+        if hash(kind, len, packed) != word(8) {
+            return Err(Error::Damaged);
+        }
+        Ok(Self { kind, len, packed })
     }
-    let len = u32::from_le_bytes(*len) as usize;
-    // lz4 cannot expand more than 255 times, so a longer claim is a lie.
-    if len > MAX_BYTES || len > packed.len().saturating_mul(255) {
-        return Err(Error::TooLong { announced: len });
-    }
-    let mut message = vec![0; len];
-    match lz4_flex::block::decompress_into(packed, &mut message) {
-        Ok(written) if written == len => Ok(message),
-        _ => Err(Error::Damaged),
+
+    /// Writes the message to `message`.
+    fn unpack(&self, message: &mut Vec<u8>) -> Result<(), Error> {
+        let len = self.len as usize;
+        // lz4 cannot expand more than 255 times, so a longer claim is a lie.
+        if len > MAX_BYTES || len > self.packed.len().saturating_mul(255) {
+            return Err(Error::TooLong { announced: len });
+        }
+        message.clear();
+        message.resize(len, 0);
+        match lz4_flex::block::decompress_into(self.packed, message) {
+            Ok(written) if written == len => Ok(()),
+            _ => Err(Error::Damaged),
+        }
     }
 }
 
-fn varint(bytes: &mut &[u8]) -> Result<u64, Error> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(Error::Damaged)?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(Error::Damaged)
+fn hash(kind: u8, len: u32, packed: &[u8]) -> u32 {
+    XxHash32::oneshot(len ^ u32::from(kind) << 24, packed)
 }

@@ -48,6 +48,17 @@ pub fn fold_into(
     id_of: impl Fn(u32) -> Option<FunctionId>,
 ) -> Result<(), Malformed> {
     window.check()?;
+    fold_checked(window, filter, aggregate, id_of);
+    Ok(())
+}
+
+/// As [`fold_into`], of a window that has been checked.
+pub(crate) fn fold_checked(
+    window: &Window,
+    filter: &Filter,
+    aggregate: &mut Aggregate,
+    id_of: impl Fn(u32) -> Option<FunctionId>,
+) {
     let names = Names { strings: &window.strings, made: RefCell::default() };
     let mut fold = Fold { filter, aggregate, id_of, names, undefined: 0 };
     let wants = |family| filter.families.contains(family);
@@ -89,7 +100,6 @@ pub fn fold_into(
         let undefined = fold.undefined;
         add(&mut fold.aggregate.shed, UNDEFINED.into(), undefined);
     }
-    Ok(())
 }
 
 /// Every index below is in range because [`Window::check`] has passed.

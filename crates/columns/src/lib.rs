@@ -4,7 +4,7 @@
 //! - [`encode`] and [`decode`] are inverse to each other up to the order of samples and of
 //!   repeated rows, which add up.
 //! - [`fold_into`] decodes only what a [`Filter`] asks for, into an aggregate that already holds
-//!   something.
+//!   something; [`Folder`] does so with many blocks of a store.
 //! - [`renumber`] replaces function numbers in place, as the agent does with every window.
 //! - [`definition`] converts functions, [`block`] makes the bytes that a store keeps.
 //!
@@ -21,11 +21,13 @@ pub mod definition;
 mod encode;
 mod filter;
 mod fold;
+mod folder;
 mod renumber;
 
 pub use encode::{WindowHeader, encode};
 pub use filter::{Families, Filter, FunctionSet};
 pub use fold::{decode, fold_into};
+pub use folder::Folder;
 pub use forksight_wire::window::Malformed;
 pub use renumber::renumber;
 

@@ -4,7 +4,7 @@ mod arbitrary;
 
 use arbitrary::{aggregate, sorted};
 use forksight_columns::{
-    Families, Filter, UNDEFINED, WindowHeader, block, decode, encode, fold_into, renumber,
+    Families, Filter, Folder, UNDEFINED, WindowHeader, block, decode, encode, fold_into, renumber,
 };
 use forksight_model::aggregate::Aggregate;
 use forksight_model::function::FunctionId;
@@ -113,6 +113,32 @@ proptest! {
     }
 
     #[test]
+    fn a_folder_adds_up_as_folding_one_by_one(
+        parts in prop::collection::vec(aggregate(), 0..4),
+        wanted in prop::option::of(prop::collection::btree_set(1u32..13, 0..4)),
+        families in 0u16..4,
+    ) {
+        let families = match families {
+            0 => Families::ALL,
+            1 => Families::FUNCTIONS,
+            2 => Families::FUNCTIONS | Families::LATENCY,
+            _ => Families::ALL.without(Families::FUNCTIONS),
+        };
+        let mut filter = Filter::families(families);
+        if let Some(wanted) = wanted {
+            filter = filter.of(wanted.into_iter().map(FunctionId));
+        }
+        let mut folder = Folder::new(filter.clone());
+        let mut folded = Aggregate::default();
+        for part in parts {
+            let window = window(&part);
+            folder.add(&block::pack(&window), &[]).unwrap();
+            fold_into(&window, &filter, &mut folded, |number| Some(FunctionId(number))).unwrap();
+        }
+        prop_assert_eq!(folder.finish(), folded);
+    }
+
+    #[test]
     fn a_filter_takes_exactly_what_it_names(a in aggregate(), wanted in prop::collection::btree_set(1u32..13, 0..4)) {
         let wants = |id: &FunctionId| wanted.contains(&id.0);
         let filter = Filter::default().of(wanted.iter().map(|n| FunctionId(*n)));
@@ -156,7 +182,13 @@ proptest! {
     #[test]
     fn a_block_holds_its_window(a in aggregate()) {
         let window = window(&a);
-        prop_assert_eq!(block::unpack(&block::pack(&window)).unwrap(), window);
+        let bytes = block::pack(&window);
+        prop_assert_eq!(&block::unpack(&bytes).unwrap(), &window);
+        let (head, detail) = bytes.split_at(block::head_len(&bytes).unwrap());
+        prop_assert_eq!(&block::unpack_parts(head, detail, Families::ALL).unwrap(), &window);
+        let few = Families::FUNCTIONS | Families::LATENCY;
+        prop_assert!(block::head_is_enough(few));
+        prop_assert_eq!(block::unpack(head).unwrap(), block::unpack_families(&bytes, few).unwrap());
     }
 
     #[test]

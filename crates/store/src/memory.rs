@@ -279,7 +279,10 @@ impl Store for Memory {
     fn aggregate(&self, selection: &Selection, grouping: Grouping) -> Result<Vec<Group>> {
         let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
         self.fold(selection, &mut |block, window| {
-            let group = Group::open(&mut groups, grouping, block);
+            let group = groups
+                .entry(grouping.key(block))
+                .or_insert_with_key(|key| Group::new(key.clone(), block));
+            group.widen(block);
             // Windows were checked when they came in.
             let _ = fold_into(&window, &selection.filter, &mut group.aggregate, |number| {
                 Some(FunctionId(number))
@@ -361,23 +364,16 @@ impl Selection {
 }
 
 impl Group {
-    /// The group that `block` belongs to, widened by it.
-    pub(crate) fn open<'a>(
-        groups: &'a mut BTreeMap<GroupKey, Group>,
-        grouping: Grouping,
-        block: &BlockInfo,
-    ) -> &'a mut Group {
-        let key = grouping.key(block);
-        let group = groups.entry(key).or_insert_with_key(|key| Group {
-            key: key.clone(),
-            from_ms: block.start_ms,
-            to_ms: block.end_ms,
-            windows: 0,
-            aggregate: Aggregate::default(),
-        });
-        group.from_ms = group.from_ms.min(block.start_ms);
-        group.to_ms = group.to_ms.max(block.end_ms);
-        group.windows += block.windows;
-        group
+    /// A group that begins with `block`, and has nothing in it yet.
+    pub(crate) fn new(key: GroupKey, block: &BlockInfo) -> Self {
+        let (from_ms, to_ms) = (block.start_ms, block.end_ms);
+        Self { key, from_ms, to_ms, windows: 0, aggregate: Aggregate::default() }
+    }
+
+    /// Takes the time and the windows of `block` in.
+    pub(crate) fn widen(&mut self, block: &BlockInfo) {
+        self.from_ms = self.from_ms.min(block.start_ms);
+        self.to_ms = self.to_ms.max(block.end_ms);
+        self.windows += block.windows;
     }
 }

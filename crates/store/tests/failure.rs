@@ -114,7 +114,8 @@ fn some(dir: &Path) {
 
 #[test]
 fn a_damaged_store_is_moved_aside_and_a_fresh_one_made() {
-    let damage: [(&str, fn(&mut Vec<u8>)); 3] = [
+    type Damage = (&'static str, fn(&mut Vec<u8>));
+    let damage: [Damage; 3] = [
         ("no database", |bytes| bytes[..100].fill(7)),
         ("pages overwritten", |bytes| bytes[8192..8192 * 12].fill(0xa5)),
         ("cut short", |bytes| bytes.truncate(bytes.len() / 2)),
@@ -150,7 +151,7 @@ fn a_damaged_block_is_missed_and_said_to_be() {
     // One bit, where the engine does not look.
     raw(dir.path())
         .execute(
-            "UPDATE block SET data = cast(substr(data, 1, 20) || x'00' || substr(data, 22) AS BLOB)
+            "UPDATE block SET head = cast(substr(head, 1, 20) || x'00' || substr(head, 22) AS BLOB)
              WHERE start_ms IN (100000, 110000)",
             [],
         )

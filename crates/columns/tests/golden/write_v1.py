@@ -11,20 +11,20 @@ MASK = 0xFFFFFFFF
 P1, P2, P3, P4, P5 = 2654435761, 2246822519, 3266489917, 668265263, 374761393
 
 
-def xxh32(data):
+def xxh32(data, seed=0):
     def rotate(x, n):
         return ((x << n) | (x >> (32 - n))) & MASK
 
     at = 0
     if len(data) >= 16:
-        lanes = [(P1 + P2) & MASK, P2, 0, -P1 & MASK]
+        lanes = [(seed + P1 + P2) & MASK, (seed + P2) & MASK, seed, (seed - P1) & MASK]
         while at + 16 <= len(data):
             for i, word in enumerate(struct.unpack_from("<4I", data, at)):
                 lanes[i] = rotate((lanes[i] + word * P2) & MASK, 13) * P1 & MASK
             at += 16
         h = sum(rotate(lane, n) for lane, n in zip(lanes, (1, 7, 12, 18))) & MASK
     else:
-        h = P5
+        h = (seed + P5) & MASK
     h = (h + len(data)) & MASK
     while at + 4 <= len(data):
         h = rotate((h + struct.unpack_from("<I", data, at)[0] * P3) & MASK, 17) * P4 & MASK
@@ -77,42 +77,49 @@ def paths(tag, *rows):
     return chunk(tag, sets + b"".join(rest))
 
 
-def block(message):
+def section(kind, message):
     body = lz4_literals(message)
-    return b"\x01" + struct.pack("<II", len(message), xxh32(body)) + body
+    seed = len(message) ^ kind << 24
+    return bytes([kind]) + struct.pack("<III", len(message), len(body), xxh32(body, seed)) + body
+
+
+def block(*sections):
+    return b"\x01" + b"".join(section(kind, message) for kind, message in sections)
 
 
 STRINGS = ["", "KeyError", "shop.pricing.apply_discount", "shop/pricing.py", "shop.Cart", "POST /checkout", "paths"]
 
-ONE_OF_EVERYTHING = b"".join([
-    number(1, 42), number(2, 1_700_000_000_000), number(3, 10_000),
-    b"".join(chunk(4, s.encode()) for s in STRINGS),
-    chunk(5, packed(1, 1, 300) + packed(2, 1000, 7) + packed(3, 1000, 700) + packed(4, 29, 0)
-          + packed(5, 100, 7) + packed(6, 1000, 700) + packed(7, 5_000_000_000, 9)
-          + sketches(8, [2, 0], [159, 300], [990, 10])),
-    chunk(6, packed(1, 1, 1) + packed(2, 0, 1) + packed(3, 971, 29) + packed(4, 971, 290)),
-    chunk(7, packed(1, 1, 1) + paths(2, (b"\x01", 0, 0, 0), (b"\x02\x80", 1 + 16, 1, 47))
-          + packed(3, 97, 3) + packed(4, 970, 30) + sketches(5, [1, 0], [159], [970])),
-    chunk(8, packed(1, 1, 300) + packed(2, 1, 2) + packed(3, 1, 0) + packed(4, 47, 0) + packed(5, 29, 1)),
-    chunk(9, packed(1, 1, 1) + packed(2, 1, 0) + packed(3, 2, 2) + packed(4, 3, 3) + packed(5, 47, 48)
-          + packed(6, 2, 0) + packed(7, 1, 300) + packed(8, 2, 0) + packed(9, 300, 0)
-          + packed(10, 12, 0) + packed(11, 28, 1)),
-    chunk(10, packed(1, 1, 1) + packed(2, 0, 255) + packed(3, 12 << 8, 1 << 8) + packed(4, 4, 0)
-          + packed(5, 100, 3) + packed(6, 1000, 30)),
-    chunk(11, packed(1, 300, 0) + packed(2, 1, 1) + packed(3, 90, 10) + packed(4, 900, 100)),
-    chunk(12, packed(1, 1, 1) + packed(2, 5, 5) + packed(3, 0, 1) + packed(4, 2, 5) + packed(5, 90, 4)
-          + sketches(6, [1, 0], [400], [94])),
-    chunk(13, packed(1, 1) + packed(2, 1) + packed(3, 1) + paths(4, (b"\x02", 1, 1, 47))
-          + packed(5, 12345) + packed(6, 3) + packed(7, 12 << 8, 1 << 8, 0) + packed(8, 4, 0, 0)
-          + packed(9, 300) + packed(10, 1) + packed(11, 5)),
-    chunk(14, packed(1, 1) + packed(2, 5) + packed(3, 0) + packed(4, 20) + packed(5, 1) + packed(6, 5)
-          + packed(7, 99999) + packed(8, 2) + packed(9, 300, 1)
-          + paths(10, (b"", 0, 0, 0), (b"\x02", 1, 1, 47)) + packed(11, 1)
-          + chunk(12, bytes(range(1, 17)))),
-    chunk(15, packed(1, 6) + packed(2, 3)),
-    number(99, 1),  # a field of a later version, which readers skip
-])
+ONE_OF_EVERYTHING = [
+    (0, number(1, 42) + number(2, 1_700_000_000_000) + number(3, 10_000)
+        + number(99, 1)),  # a field of a later version, which readers skip
+    (5, chunk(5, packed(1, 1, 300) + packed(2, 1000, 7) + packed(3, 1000, 700) + packed(4, 29, 0)
+              + packed(5, 100, 7) + packed(6, 1000, 700) + packed(7, 5_000_000_000, 9))),
+    (16, chunk(5, sketches(8, [2, 0], [159, 300], [990, 10]))),
+    (4, b"".join(chunk(4, s.encode()) for s in STRINGS)),
+    (6, chunk(6, packed(1, 1, 1) + packed(2, 0, 1) + packed(3, 971, 29) + packed(4, 971, 290))),
+    (7, chunk(7, packed(1, 1, 1) + paths(2, (b"\x01", 0, 0, 0), (b"\x02\x80", 1 + 16, 1, 47))
+              + packed(3, 97, 3) + packed(4, 970, 30) + sketches(5, [1, 0], [159], [970]))),
+    (8, chunk(8, packed(1, 1, 300) + packed(2, 1, 2) + packed(3, 1, 0) + packed(4, 47, 0)
+              + packed(5, 29, 1))),
+    (9, chunk(9, packed(1, 1, 1) + packed(2, 1, 0) + packed(3, 2, 2) + packed(4, 3, 3)
+              + packed(5, 47, 48) + packed(6, 2, 0) + packed(7, 1, 300) + packed(8, 2, 0)
+              + packed(9, 300, 0) + packed(10, 12, 0) + packed(11, 28, 1))),
+    (10, chunk(10, packed(1, 1, 1) + packed(2, 0, 255) + packed(3, 12 << 8, 1 << 8) + packed(4, 4, 0)
+               + packed(5, 100, 3) + packed(6, 1000, 30))),
+    (11, chunk(11, packed(1, 300, 0) + packed(2, 1, 1) + packed(3, 90, 10) + packed(4, 900, 100))),
+    (12, chunk(12, packed(1, 1, 1) + packed(2, 5, 5) + packed(3, 0, 1) + packed(4, 2, 5)
+               + packed(5, 90, 4) + sketches(6, [1, 0], [400], [94]))),
+    (13, chunk(13, packed(1, 1) + packed(2, 1) + packed(3, 1) + paths(4, (b"\x02", 1, 1, 47))
+               + packed(5, 12345) + packed(6, 3) + packed(7, 12 << 8, 1 << 8, 0)
+               + packed(8, 4, 0, 0) + packed(9, 300) + packed(10, 1) + packed(11, 5))),
+    (14, chunk(14, packed(1, 1) + packed(2, 5) + packed(3, 0) + packed(4, 20) + packed(5, 1)
+               + packed(6, 5) + packed(7, 99999) + packed(8, 2) + packed(9, 300, 1)
+               + paths(10, (b"", 0, 0, 0), (b"\x02", 1, 1, 47)) + packed(11, 1)
+               + chunk(12, bytes(range(1, 17))))),
+    (15, chunk(15, packed(1, 6) + packed(2, 3))),
+    (200, b"a section of a later version, which readers skip"),
+]
 
 here = pathlib.Path(__file__).parent
-(here / "v1-empty.bin").write_bytes(block(b""))
-(here / "v1-one-of-everything.bin").write_bytes(block(ONE_OF_EVERYTHING))
+(here / "v1-empty.bin").write_bytes(block())
+(here / "v1-one-of-everything.bin").write_bytes(block(*ONE_OF_EVERYTHING))

@@ -55,7 +55,7 @@ impl Default for Policy {
         const MINUTE: u64 = 60_000;
         const DAY: u64 = 24 * 60 * MINUTE;
         Self {
-            keep_ms: [30 * MINUTE, 6 * 60 * MINUTE, 3 * DAY, 30 * DAY],
+            keep_ms: [15 * MINUTE, 2 * 60 * MINUTE, 3 * DAY, 30 * DAY],
             retention_ms: 400 * DAY,
             ceiling_bytes: 2 << 30,
         }

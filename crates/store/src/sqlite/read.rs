@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use forksight_columns::{block, definition, fold_into};
+use forksight_columns::{Folder, block, definition};
 use forksight_model::Name;
 use forksight_model::function::{Function, FunctionId};
 use forksight_wire::message::{FunctionDef, Hello, Status};
@@ -226,19 +226,19 @@ pub(super) fn aggregate(
     selection: &Selection,
     grouping: Grouping,
 ) -> Result<Vec<Group>> {
-    let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
-    visit_blocks(connection, engine, selection, &mut |block, window| {
-        let group = Group::open(&mut groups, grouping, block);
-        let filter = &selection.filter;
-        let id_of = |number| Some(FunctionId(number));
-        let folded =
-            window.is_some_and(|w| fold_into(&w, filter, &mut group.aggregate, id_of).is_ok());
-        if !folded {
-            *group.aggregate.shed.entry(DAMAGED.into()).or_default() += 1;
+    let mut groups: BTreeMap<GroupKey, (Group, Folder)> = BTreeMap::new();
+    visit_blocks(connection, engine, selection, &mut |block, head, detail| {
+        let (group, folder) = groups.entry(grouping.key(block)).or_insert_with_key(|key| {
+            (Group::new(key.clone(), block), Folder::new(selection.filter.clone()))
+        });
+        group.widen(block);
+        if sound(folder.add(head, detail))?.is_none() {
+            folder.miss(DAMAGED);
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(groups.into_values().collect())
+    let finish = |(group, folder): (Group, Folder)| Group { aggregate: folder.finish(), ..group };
+    Ok(groups.into_values().map(finish).collect())
 }
 
 pub(super) fn fold(
@@ -247,8 +247,10 @@ pub(super) fn fold(
     selection: &Selection,
     visit: &mut dyn FnMut(&BlockInfo, Window) -> ControlFlow<()>,
 ) -> Result<()> {
-    visit_blocks(connection, engine, selection, &mut |block, window| {
-        visit(block, window.unwrap_or_else(damaged_window))
+    let families = selection.filter.families;
+    visit_blocks(connection, engine, selection, &mut |block, head, detail| {
+        let window = sound(block::unpack_parts(head, detail, families))?;
+        Ok(visit(block, window.unwrap_or_else(damaged_window)))
     })
 }
 
@@ -261,39 +263,48 @@ fn damaged_window() -> Window {
     }
 }
 
-/// Shows the blocks of `selection` to `visit`, by time; `None` for one that cannot be read.
+/// What is done with each block, its head and its detail.
+type Visit<'a> = &'a mut dyn FnMut(&BlockInfo, &[u8], &[u8]) -> Result<ControlFlow<()>>;
+
+/// Shows the blocks of `selection` to `visit`, by time; the detail is empty where nothing of it is
+/// asked for.
 fn visit_blocks(
     connection: &Connection,
     engine: &Engine,
     selection: &Selection,
-    visit: &mut dyn FnMut(&BlockInfo, Option<Window>) -> ControlFlow<()>,
+    visit: Visit<'_>,
 ) -> Result<()> {
     let blocks = find(connection, selection).map_err(engine.error("find blocks"))?;
-    let mut select = connection
-        .prepare_cached("SELECT data FROM block WHERE id = ?1")
-        .map_err(engine.error("read blocks"))?;
+    let select = if block::head_is_enough(selection.filter.families) {
+        "SELECT head, x'' FROM block WHERE id = ?1"
+    } else {
+        "SELECT head, detail FROM block WHERE id = ?1"
+    };
+    let mut select = connection.prepare_cached(select).map_err(engine.error("read blocks"))?;
     for (id, block) in blocks {
-        let window = select
-            .query_row([id], |row| {
-                let data = row.get_ref(0)?.as_blob().unwrap_or_default();
-                Ok(block::unpack_families(data, selection.filter.families))
-            })
-            .map_err(engine.error("read a block"))?;
-        if visit(&block, sound(window)?).is_break() {
+        let flow = select
+            .query_row([id], |row| Ok(visit(&block, blob(row, 0), blob(row, 1))))
+            .map_err(engine.error("read a block"))??;
+        if flow.is_break() {
             break;
         }
     }
     Ok(())
 }
 
-/// The window of a block, `None` for a damaged one.
+/// The bytes in this column; none where it holds something else, which is no sound block either.
+pub(super) fn blob<'a>(row: &'a Row<'_>, column: usize) -> &'a [u8] {
+    row.get_ref(column).ok().and_then(|value| value.as_blob().ok()).unwrap_or_default()
+}
+
+/// What was read of a block, `None` for a damaged one.
 ///
 /// # Errors
 ///
 /// [`Error::NewerSchema`] where a newer program has written it.
-pub(super) fn sound(window: std::result::Result<Window, block::Error>) -> Result<Option<Window>> {
-    match window {
-        Ok(window) => Ok(Some(window)),
+pub(super) fn sound<T>(read: std::result::Result<T, block::Error>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
         Err(block::Error::Newer { version }) => {
             Err(Error::NewerSchema { found: u32::from(version), known: u32::from(block::VERSION) })
         }

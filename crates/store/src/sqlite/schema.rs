@@ -39,13 +39,14 @@ const MIGRATIONS: [&str; SCHEMA as usize] = ["
     CREATE TABLE mention (
         version INTEGER NOT NULL, function INTEGER NOT NULL, PRIMARY KEY (version, function)
     ) WITHOUT ROWID;
-    -- Instance 0 where instances are merged.
+    -- Instance 0 where instances are merged. The head of the block stands before its detail, so
+    -- that reading it leaves the pages of the detail alone.
     CREATE TABLE block (
         id INTEGER PRIMARY KEY, level INTEGER NOT NULL, version INTEGER NOT NULL,
         instance INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
-        windows INTEGER NOT NULL, data BLOB NOT NULL
+        windows INTEGER NOT NULL, head BLOB NOT NULL, detail BLOB NOT NULL
     );
-    -- Hold all but the data, so that finding blocks does not read them.
+    -- Hold what is asked about blocks, so that finding them does not read them.
     CREATE INDEX block_by_version
         ON block (version, start_ms, level, instance, end_ms, windows);
     CREATE INDEX block_by_level ON block (level, start_ms, version, instance);

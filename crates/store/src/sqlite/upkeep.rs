@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use forksight_columns::Filter;
-use forksight_columns::{WindowHeader, block, encode, fold_into};
+use forksight_columns::{Filter, Folder, WindowHeader, block, encode};
 use forksight_model::aggregate::Aggregate;
-use forksight_model::function::FunctionId;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::read::{self, DAMAGED, EVICTED, EXPIRED, signed, unsigned};
+use super::write::BlockRow;
 use super::{Policy, Sqlite};
 use crate::thin::thin;
 use crate::{Level, Maintenance, Result};
@@ -101,7 +100,7 @@ fn due(
     store.read(|connection| {
         let read = || {
             let mut select = connection.prepare_cached(
-                "SELECT id, version, instance, start_ms, length(data) FROM block
+                "SELECT id, version, instance, start_ms, length(head) + length(detail) FROM block
                  WHERE level = ?1 AND start_ms < ?2 ORDER BY start_ms LIMIT ?3",
             )?;
             let mut rows = select.query(params![level as u8, signed(before), LOOK])?;
@@ -156,7 +155,7 @@ fn fold_one(
     mut inputs: Vec<i64>,
 ) -> Result<Folded> {
     let count = inputs.len() as u64;
-    let mut aggregate = Aggregate::default();
+    let mut folder = Folder::new(Filter::default());
     let mut windows = 0;
     store.read(|connection| {
         let find = || {
@@ -172,31 +171,19 @@ fn fold_one(
         };
         inputs.extend(find().map_err(store.engine.error("find a block"))?);
         for id in &inputs {
-            windows += fold_block(connection, store, *id, &mut aggregate)?;
+            windows += fold_block(connection, store, *id, &mut folder)?;
         }
         Ok(())
     })?;
+    let mut aggregate = folder.finish();
     thin(&mut aggregate, level, start_ms ^ (version as u64).rotate_left(32) ^ instance as u64);
     let data = pack(aggregate, start_ms, level);
-    let end_ms = start_ms + level.length_ms();
+    let span = (signed(start_ms), signed(start_ms + level.length_ms()));
+    let row = BlockRow { level, version, instance, span, windows };
     store.write(|writer| {
         writer.transaction("replace blocks by a coarser one", |transaction| {
             delete(transaction, &inputs)?;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO block (level, version, instance, start_ms, end_ms, windows, data)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute(params![
-                    level as u8,
-                    version,
-                    instance,
-                    signed(start_ms),
-                    signed(end_ms),
-                    signed(windows),
-                    data
-                ])?;
-            Ok(())
+            row.insert(transaction, &data)
         })
     })?;
     Ok(Folded { inputs: count })
@@ -207,23 +194,18 @@ fn fold_block(
     connection: &Connection,
     store: &Sqlite,
     id: i64,
-    aggregate: &mut Aggregate,
+    folder: &mut Folder,
 ) -> Result<u64> {
-    let (windows, window) = connection
-        .prepare_cached("SELECT windows, data FROM block WHERE id = ?1")
+    let (windows, added) = connection
+        .prepare_cached("SELECT windows, head, detail FROM block WHERE id = ?1")
         .and_then(|mut select| {
             select.query_row([id], |row| {
-                let data = row.get_ref(1)?.as_blob().unwrap_or_default();
-                Ok((unsigned(row, 0)?, block::unpack(data)))
+                Ok((unsigned(row, 0)?, folder.add(read::blob(row, 1), read::blob(row, 2))))
             })
         })
         .map_err(store.engine.error("read a block"))?;
-    let everything = Filter::default();
-    let folded = read::sound(window)?.is_some_and(|window| {
-        fold_into(&window, &everything, aggregate, |number| Some(FunctionId(number))).is_ok()
-    });
-    if !folded {
-        *aggregate.shed.entry(DAMAGED.into()).or_default() += 1;
+    if read::sound(added)?.is_none() {
+        folder.miss(DAMAGED);
     }
     Ok(windows)
 }

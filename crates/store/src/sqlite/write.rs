@@ -241,20 +241,8 @@ impl Known {
         let instance =
             row_in_time(transaction, &mut self.instances, INSTANCE, version, instance, span)?;
         self.mention(transaction, version, window)?;
-        transaction
-            .prepare_cached(
-                "INSERT INTO block (level, version, instance, start_ms, end_ms, windows, data)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)",
-            )?
-            .execute(params![
-                Level::Window as u8,
-                version,
-                instance,
-                span.0,
-                span.1,
-                block::pack(window)
-            ])?;
-        Ok(())
+        let row = BlockRow { level: Level::Window, version, instance, span, windows: 1 };
+        row.insert(transaction, &block::pack(window))
     }
 
     fn service(&mut self, transaction: &Transaction<'_>, name: &Name) -> rusqlite::Result<i64> {
@@ -315,6 +303,46 @@ const INSTANCE: [&str; 2] = [
      RETURNING id",
     "UPDATE instance SET first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?3) WHERE id = ?1",
 ];
+
+/// A row of the table of blocks, without its contents.
+pub(super) struct BlockRow {
+    pub(super) level: Level,
+    pub(super) version: i64,
+    /// 0 where instances are merged.
+    pub(super) instance: i64,
+    /// When it begins and ends.
+    pub(super) span: (i64, i64),
+    pub(super) windows: u64,
+}
+
+impl BlockRow {
+    pub(super) fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        block: &[u8],
+    ) -> rusqlite::Result<()> {
+        // What was just packed is sound.
+        let head = block::head_len(block).unwrap_or(block.len());
+        let (head, detail) = block.split_at(head);
+        transaction
+            .prepare_cached(
+                "INSERT INTO block
+                     (level, version, instance, start_ms, end_ms, windows, head, detail)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                self.level as u8,
+                self.version,
+                self.instance,
+                self.span.0,
+                self.span.1,
+                signed(self.windows),
+                head,
+                detail
+            ])?;
+        Ok(())
+    }
+}
 
 /// The row of a version or instance, its time widened to `span`.
 fn row_in_time(
