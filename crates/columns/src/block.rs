@@ -6,13 +6,16 @@
 //! | bytes | meaning |
 //! | --- | --- |
 //! | 1 | what is in it: the tag in [`Window`] of its columns, 0 for the header, 16 for the latency sketches of functions |
-//! | 4 | length of its message, little-endian |
-//! | 4 | length of the packed message, little-endian |
-//! | 4 | xxHash32 of the packed message, seeded with the first two, little-endian: no layer below would notice a flipped bit |
+//! | 4 | the lowest function number whose rows are in it, little-endian as all that follow; 0 where its rows are not each about one function |
+//! | 4 | the highest one; `u32::MAX` there |
+//! | 4 | length of its message |
+//! | 4 | length of the packed message |
+//! | 4 | xxHash32 of the packed message, seeded with `kind << 24 ^ lowest ^ rotl(highest, 8) ^ rotl(length, 16)`: no layer below would notice a flipped bit |
 //! | … | the message, compressed as one lz4 block |
 //!
 //! Each message is a protobuf [`Window`] in which only those columns are set; merged they are the
-//! window. Sections of unknown kind are skipped. Header, functions and their latency come first:
+//! window. A family has a section for every 256 of its rows, so that a reader of few functions
+//! unpacks few of them. Sections of unknown kind are skipped. Header, functions and their latency come first:
 //! they are the *head*, which a store keeps apart, because most questions need nothing else.
 
 use std::fmt;
@@ -21,7 +24,8 @@ use forksight_wire::window::{Functions, Malformed, Sketches, Window};
 use prost::Message;
 use twox_hash::XxHash32;
 
-use crate::Families;
+use crate::chunk::{Latency, Rows};
+use crate::{Families, Filter};
 
 /// The format that [`pack`] writes.
 pub const VERSION: u8 = 1;
@@ -78,23 +82,40 @@ pub fn pack(window: &Window) -> Vec<u8> {
     let mut writer = Writer { block: vec![VERSION], message: Vec::new() };
     let Window { seq, start_ms, duration_ms, .. } = *window;
     writer.whole(HEADER, &Window { seq, start_ms, duration_ms, ..Window::default() });
-    if let Some(functions) = &window.functions {
-        let mut functions = functions.clone();
-        let latency = Functions { latency: functions.latency.take(), ..Functions::default() };
-        writer.family(FUNCTIONS, FUNCTIONS, Some(&functions));
-        writer.family(LATENCY, FUNCTIONS, Some(&latency));
-    }
+    writer.rows(FUNCTIONS, window.functions.as_ref(), |part| Window {
+        functions: Some(part),
+        ..Window::default()
+    });
+    let latency = window.functions.as_ref().map(|functions| Latency { functions, latency: None });
+    writer.rows(LATENCY, latency.as_ref(), |part| {
+        let functions = Functions { latency: part.latency, ..Functions::default() };
+        Window { functions: Some(functions), ..Window::default() }
+    });
     writer.whole(STRINGS, &Window { strings: window.strings.clone(), ..Window::default() });
-    writer.family(6, 6, window.outcomes.as_ref());
-    writer.family(7, 7, window.paths.as_ref());
-    writer.family(8, 8, window.exits.as_ref());
-    writer.family(9, 9, window.errors.as_ref());
-    writer.family(10, 10, window.shapes.as_ref());
-    writer.family(11, 11, window.edges.as_ref());
-    writer.family(12, 12, window.entries.as_ref());
-    writer.family(13, 13, window.call_samples.as_ref());
-    writer.family(14, 14, window.entry_samples.as_ref());
-    writer.family(15, 15, window.shed.as_ref());
+    macro_rules! rows {
+        ($tag:literal, $family:ident) => {
+            writer.rows($tag, window.$family.as_ref(), |part| Window {
+                $family: Some(part),
+                ..Window::default()
+            });
+        };
+    }
+    macro_rules! whole {
+        ($tag:literal, $family:ident) => {
+            let $family = window.$family.clone();
+            writer.whole($tag, &Window { $family, ..Window::default() });
+        };
+    }
+    rows!(6, outcomes);
+    rows!(7, paths);
+    rows!(8, exits);
+    whole!(9, errors);
+    rows!(10, shapes);
+    rows!(11, edges);
+    whole!(12, entries);
+    rows!(13, call_samples);
+    whole!(14, entry_samples);
+    whole!(15, shed);
     writer.block
 }
 
@@ -105,37 +126,32 @@ struct Writer {
 
 impl Writer {
     fn whole(&mut self, kind: u8, part: &Window) {
+        self.section(kind, WHOLE, part);
+    }
+
+    fn rows<R: Rows>(&mut self, kind: u8, rows: Option<&R>, window: impl Fn(R) -> Window) {
+        for (first, last, part) in rows.into_iter().flat_map(Rows::chunks) {
+            self.section(kind, (first, last), &window(part));
+        }
+    }
+
+    fn section(&mut self, kind: u8, (first, last): (u32, u32), part: &Window) {
         self.message.clear();
         // Encoding into a growing vector cannot run out of room.
         let _ = part.encode(&mut self.message);
-        self.section(kind);
-    }
-
-    /// A window in which only the field with this tag is set.
-    fn family(&mut self, kind: u8, tag: u8, columns: Option<&impl Message>) {
-        let Some(columns) = columns else { return };
-        self.message.clear();
-        self.message.push(tag << 3 | LENGTH_DELIMITED);
-        let _ = columns.encode_length_delimited(&mut self.message);
-        self.section(kind);
-    }
-
-    fn section(&mut self, kind: u8) {
         if self.message.is_empty() {
             return;
         }
         let packed = lz4_flex::block::compress(&self.message);
         let len = self.message.len() as u32;
         self.block.push(kind);
-        self.block.extend_from_slice(&len.to_le_bytes());
-        self.block.extend_from_slice(&(packed.len() as u32).to_le_bytes());
-        self.block.extend_from_slice(&hash(kind, len, &packed).to_le_bytes());
+        let hash = XxHash32::oneshot(seed(kind, first, last, len), &packed);
+        for word in [first, last, len, packed.len() as u32, hash] {
+            self.block.extend_from_slice(&word.to_le_bytes());
+        }
         self.block.extend_from_slice(&packed);
     }
 }
-
-/// The protobuf wire type of messages.
-const LENGTH_DELIMITED: u8 = 2;
 
 /// How many bytes of `block` are its head. The head is a block of its own; what follows it is
 /// read with [`unpack_parts`].
@@ -164,7 +180,7 @@ pub fn head_is_enough(families: Families) -> bool {
 ///
 /// [`Error`] where it is not a sound block.
 pub fn unpack(block: &[u8]) -> Result<Window, Error> {
-    unpack_parts(block, &[], Families::ALL)
+    unpack_parts(block, &[], &Filter::default())
 }
 
 /// The window in `block`, checked, with only the columns that `families` need; the others are
@@ -174,28 +190,29 @@ pub fn unpack(block: &[u8]) -> Result<Window, Error> {
 ///
 /// [`Error`] where it is not a sound block.
 pub fn unpack_families(block: &[u8], families: Families) -> Result<Window, Error> {
-    unpack_parts(block, &[], families)
+    unpack_parts(block, &[], &Filter::families(families))
 }
 
-/// As [`unpack_families`], of a block that was cut in two after its [head](head_len).
+/// The window in a block that was cut in two after its [head](head_len), checked, with only the
+/// columns that `filter` needs; rows of functions that it does not ask for may be present.
 ///
 /// # Errors
 ///
 /// [`Error`] where the parts are not a sound block.
-pub fn unpack_parts(head: &[u8], detail: &[u8], families: Families) -> Result<Window, Error> {
+pub fn unpack_parts(head: &[u8], detail: &[u8], filter: &Filter) -> Result<Window, Error> {
     let mut window = Window::default();
     let mut message = Vec::new();
     for mut rest in [sections(head)?, detail] {
         while !rest.is_empty() {
             let section = Section::take(&mut rest)?;
-            if is_needed(section.kind, families) {
+            if section.is_needed(filter) {
                 section.unpack(&mut message)?;
                 window.merge(&message[..]).map_err(|_| Error::Damaged)?;
             }
         }
     }
     if let Some(functions) = &mut window.functions
-        && !families.contains(Families::LATENCY)
+        && !filter.families.contains(Families::LATENCY)
     {
         // Functions without their sketches are well-formed only with empty ones.
         let len = vec![0; functions.function.len()];
@@ -213,6 +230,9 @@ fn sections(block: &[u8]) -> Result<&[u8], Error> {
         _ => Err(Error::Damaged),
     }
 }
+
+/// The function numbers of a section whose rows are not each about one function.
+const WHOLE: (u32, u32) = (0, u32::MAX);
 
 const HEADER: u8 = 0;
 const STRINGS: u8 = 4;
@@ -247,27 +267,38 @@ const WITHOUT_STRINGS: Families =
 
 struct Section<'a> {
     kind: u8,
+    first: u32,
+    last: u32,
     len: u32,
     packed: &'a [u8],
 }
 
 impl<'a> Section<'a> {
+    /// The first section of `rest`, which moves on to the next.
+    fn take(rest: &mut &'a [u8]) -> Result<Self, Error> {
+        let ([kind, head @ ..], tail) = rest.split_first_chunk::<21>().ok_or(Error::Damaged)?;
+        let word = |at: usize| {
+            let bytes = [head[4 * at], head[4 * at + 1], head[4 * at + 2], head[4 * at + 3]];
+            u32::from_le_bytes(bytes)
+        };
+        let (packed, tail) = tail.split_at_checked(word(3) as usize).ok_or(Error::Damaged)?;
+        *rest = tail;
+        let section = Self { kind: *kind, first: word(0), last: word(1), len: word(2), packed };
+        let seed = seed(section.kind, section.first, section.last, section.len);
+        if XxHash32::oneshot(seed, packed) != word(4) {
+            return Err(Error::Damaged);
+        }
+        Ok(section)
+    }
+
     fn is_detail(&self) -> bool {
         !matches!(self.kind, HEADER | FUNCTIONS | LATENCY)
     }
 
-    /// The first section of `rest`, which moves on to the next.
-    fn take(rest: &mut &'a [u8]) -> Result<Self, Error> {
-        let ([kind, head @ ..], tail) = rest.split_first_chunk::<13>().ok_or(Error::Damaged)?;
-        let word =
-            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let (packed, tail) = tail.split_at_checked(word(4) as usize).ok_or(Error::Damaged)?;
-        *rest = tail;
-        let (kind, len) = (*kind, word(0));
-        if hash(kind, len, packed) != word(8) {
-            return Err(Error::Damaged);
-        }
-        Ok(Self { kind, len, packed })
+    fn is_needed(&self, filter: &Filter) -> bool {
+        let functions = filter.functions.as_ref().filter(|_| (self.first, self.last) != WHOLE);
+        is_needed(self.kind, filter.families)
+            && functions.is_none_or(|set| set.meets(self.first, self.last))
     }
 
     /// Writes the message to `message`.
@@ -286,6 +317,7 @@ impl<'a> Section<'a> {
     }
 }
 
-fn hash(kind: u8, len: u32, packed: &[u8]) -> u32 {
-    XxHash32::oneshot(len ^ u32::from(kind) << 24, packed)
+/// Makes the hash of a section cover its head as well.
+fn seed(kind: u8, first: u32, last: u32, len: u32) -> u32 {
+    u32::from(kind).rotate_left(24) ^ first ^ last.rotate_left(8) ^ len.rotate_left(16)
 }

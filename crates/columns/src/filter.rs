@@ -150,6 +150,17 @@ impl FunctionSet {
         self.words[word] |= 1 << (id.0 % 64);
     }
 
+    /// Whether a function from `first` to `last` is in it.
+    pub fn meets(&self, first: u32, last: u32) -> bool {
+        let (from, to) = (first as usize / 64, last as usize / 64);
+        let words = self.words.iter().enumerate().skip(from).take(to.saturating_sub(from) + 1);
+        words.into_iter().any(|(at, word)| {
+            let low = if at == from { u64::MAX << (first % 64) } else { u64::MAX };
+            let high = if at == to { u64::MAX >> (63 - last % 64) } else { u64::MAX };
+            word & low & high != 0
+        })
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|word| *word == 0)

@@ -51,7 +51,7 @@ impl Folder {
     ///
     /// [`block::Error`] where that is not a sound block; nothing has been added then.
     pub fn add(&mut self, head: &[u8], detail: &[u8]) -> Result<(), block::Error> {
-        let window = block::unpack_parts(head, detail, self.filter.families)?;
+        let window = block::unpack_parts(head, detail, &self.filter)?;
         self.add_checked(&window);
         Ok(())
     }

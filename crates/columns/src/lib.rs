@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+mod chunk;
 pub mod definition;
 mod encode;
 mod filter;

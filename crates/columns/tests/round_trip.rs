@@ -185,10 +185,30 @@ proptest! {
         let bytes = block::pack(&window);
         prop_assert_eq!(&block::unpack(&bytes).unwrap(), &window);
         let (head, detail) = bytes.split_at(block::head_len(&bytes).unwrap());
-        prop_assert_eq!(&block::unpack_parts(head, detail, Families::ALL).unwrap(), &window);
+        prop_assert_eq!(&block::unpack_parts(head, detail, &Filter::default()).unwrap(), &window);
         let few = Families::FUNCTIONS | Families::LATENCY;
         prop_assert!(block::head_is_enough(few));
         prop_assert_eq!(block::unpack(head).unwrap(), block::unpack_families(&bytes, few).unwrap());
+    }
+
+    #[test]
+    fn sections_of_other_functions_are_not_missed(a in aggregate(), wanted in 0u32..2000) {
+        // Far apart, and enough rows for several sections of each family.
+        let mut many = Aggregate::default();
+        for copy in 0..120 {
+            let mut window = window(&a);
+            renumber(&mut window, |n| Some(n + copy * 16)).unwrap();
+            many.merge(read(&window));
+        }
+        let bytes = block::pack(&window(&many));
+        prop_assert_eq!(&read(&block::unpack(&bytes).unwrap()), &many);
+        let filter = Filter::default().of([FunctionId(wanted)]);
+        let part = block::unpack_parts(&bytes, &[], &filter).unwrap();
+        let (mut from_whole, mut from_part) = (Aggregate::default(), Aggregate::default());
+        let id_of = |number| Some(FunctionId(number));
+        fold_into(&window(&many), &filter, &mut from_whole, id_of).unwrap();
+        fold_into(&part, &filter, &mut from_part, id_of).unwrap();
+        prop_assert_eq!(from_part, from_whole);
     }
 
     #[test]

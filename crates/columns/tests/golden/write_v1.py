@@ -77,47 +77,50 @@ def paths(tag, *rows):
     return chunk(tag, sets + b"".join(rest))
 
 
-def section(kind, message):
+def section(kind, first, last, message):
+    def rotate(x, n):
+        return ((x << n) | (x >> (32 - n))) & MASK
+
     body = lz4_literals(message)
-    seed = len(message) ^ kind << 24
-    return bytes([kind]) + struct.pack("<III", len(message), len(body), xxh32(body, seed)) + body
+    seed = kind << 24 ^ first ^ rotate(last, 8) ^ rotate(len(message), 16)
+    return struct.pack("<BIIIII", kind, first, last, len(message), len(body), xxh32(body, seed)) + body
 
 
 def block(*sections):
-    return b"\x01" + b"".join(section(kind, message) for kind, message in sections)
+    return b"\x01" + b"".join(section(*one) for one in sections)
 
 
 STRINGS = ["", "KeyError", "shop.pricing.apply_discount", "shop/pricing.py", "shop.Cart", "POST /checkout", "paths"]
 
 ONE_OF_EVERYTHING = [
-    (0, number(1, 42) + number(2, 1_700_000_000_000) + number(3, 10_000)
+    (0, 0, MASK, number(1, 42) + number(2, 1_700_000_000_000) + number(3, 10_000)
         + number(99, 1)),  # a field of a later version, which readers skip
-    (5, chunk(5, packed(1, 1, 300) + packed(2, 1000, 7) + packed(3, 1000, 700) + packed(4, 29, 0)
+    (5, 1, 300, chunk(5, packed(1, 1, 300) + packed(2, 1000, 7) + packed(3, 1000, 700) + packed(4, 29, 0)
               + packed(5, 100, 7) + packed(6, 1000, 700) + packed(7, 5_000_000_000, 9))),
-    (16, chunk(5, sketches(8, [2, 0], [159, 300], [990, 10]))),
-    (4, b"".join(chunk(4, s.encode()) for s in STRINGS)),
-    (6, chunk(6, packed(1, 1, 1) + packed(2, 0, 1) + packed(3, 971, 29) + packed(4, 971, 290))),
-    (7, chunk(7, packed(1, 1, 1) + paths(2, (b"\x01", 0, 0, 0), (b"\x02\x80", 1 + 16, 1, 47))
+    (16, 1, 300, chunk(5, sketches(8, [2, 0], [159, 300], [990, 10]))),
+    (4, 0, MASK, b"".join(chunk(4, s.encode()) for s in STRINGS)),
+    (6, 1, 1, chunk(6, packed(1, 1, 1) + packed(2, 0, 1) + packed(3, 971, 29) + packed(4, 971, 290))),
+    (7, 1, 1, chunk(7, packed(1, 1, 1) + paths(2, (b"\x01", 0, 0, 0), (b"\x02\x80", 1 + 16, 1, 47))
               + packed(3, 97, 3) + packed(4, 970, 30) + sketches(5, [1, 0], [159], [970]))),
-    (8, chunk(8, packed(1, 1, 300) + packed(2, 1, 2) + packed(3, 1, 0) + packed(4, 47, 0)
+    (8, 1, 300, chunk(8, packed(1, 1, 300) + packed(2, 1, 2) + packed(3, 1, 0) + packed(4, 47, 0)
               + packed(5, 29, 1))),
-    (9, chunk(9, packed(1, 1, 1) + packed(2, 1, 0) + packed(3, 2, 2) + packed(4, 3, 3)
+    (9, 0, MASK, chunk(9, packed(1, 1, 1) + packed(2, 1, 0) + packed(3, 2, 2) + packed(4, 3, 3)
               + packed(5, 47, 48) + packed(6, 2, 0) + packed(7, 1, 300) + packed(8, 2, 0)
               + packed(9, 300, 0) + packed(10, 12, 0) + packed(11, 28, 1))),
-    (10, chunk(10, packed(1, 1, 1) + packed(2, 0, 255) + packed(3, 12 << 8, 1 << 8) + packed(4, 4, 0)
+    (10, 1, 1, chunk(10, packed(1, 1, 1) + packed(2, 0, 255) + packed(3, 12 << 8, 1 << 8) + packed(4, 4, 0)
                + packed(5, 100, 3) + packed(6, 1000, 30))),
-    (11, chunk(11, packed(1, 300, 0) + packed(2, 1, 1) + packed(3, 90, 10) + packed(4, 900, 100))),
-    (12, chunk(12, packed(1, 1, 1) + packed(2, 5, 5) + packed(3, 0, 1) + packed(4, 2, 5)
+    (11, 1, 1, chunk(11, packed(1, 300, 0) + packed(2, 1, 1) + packed(3, 90, 10) + packed(4, 900, 100))),
+    (12, 0, MASK, chunk(12, packed(1, 1, 1) + packed(2, 5, 5) + packed(3, 0, 1) + packed(4, 2, 5)
                + packed(5, 90, 4) + sketches(6, [1, 0], [400], [94]))),
-    (13, chunk(13, packed(1, 1) + packed(2, 1) + packed(3, 1) + paths(4, (b"\x02", 1, 1, 47))
+    (13, 1, 1, chunk(13, packed(1, 1) + packed(2, 1) + packed(3, 1) + paths(4, (b"\x02", 1, 1, 47))
                + packed(5, 12345) + packed(6, 3) + packed(7, 12 << 8, 1 << 8, 0)
                + packed(8, 4, 0, 0) + packed(9, 300) + packed(10, 1) + packed(11, 5))),
-    (14, chunk(14, packed(1, 1) + packed(2, 5) + packed(3, 0) + packed(4, 20) + packed(5, 1)
+    (14, 0, MASK, chunk(14, packed(1, 1) + packed(2, 5) + packed(3, 0) + packed(4, 20) + packed(5, 1)
                + packed(6, 5) + packed(7, 99999) + packed(8, 2) + packed(9, 300, 1)
                + paths(10, (b"", 0, 0, 0), (b"\x02", 1, 1, 47)) + packed(11, 1)
                + chunk(12, bytes(range(1, 17))))),
-    (15, chunk(15, packed(1, 6) + packed(2, 3))),
-    (200, b"a section of a later version, which readers skip"),
+    (15, 0, MASK, chunk(15, packed(1, 6) + packed(2, 3))),
+    (200, 0, MASK, b"a section of a later version, which readers skip"),
 ]
 
 here = pathlib.Path(__file__).parent

@@ -247,9 +247,8 @@ pub(super) fn fold(
     selection: &Selection,
     visit: &mut dyn FnMut(&BlockInfo, Window) -> ControlFlow<()>,
 ) -> Result<()> {
-    let families = selection.filter.families;
     visit_blocks(connection, engine, selection, &mut |block, head, detail| {
-        let window = sound(block::unpack_parts(head, detail, families))?;
+        let window = sound(block::unpack_parts(head, detail, &selection.filter))?;
         Ok(visit(block, window.unwrap_or_else(damaged_window)))
     })
 }
