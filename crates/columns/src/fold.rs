@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use forksight_model::Name;
 use forksight_model::aggregate::{Aggregate, Ended, ErrorFlow, ErrorSite, Weighted};
@@ -118,9 +119,14 @@ impl<F: Fn(u32) -> Option<FunctionId>> Fold<'_, F> {
 
     /// The function of a row, if there is one and it is asked for.
     fn wanted(&mut self, number: u32) -> Option<FunctionId> {
+        self.wanted_run(number, 1)
+    }
+
+    /// The function of `rows` rows, if there is one and it is asked for.
+    fn wanted_run(&mut self, number: u32, rows: usize) -> Option<FunctionId> {
         let id = self.id(number);
         if id.is_none() {
-            self.undefined += 1;
+            self.undefined += rows as u64;
         }
         id.filter(|id| self.filter.wants(*id))
     }
@@ -150,11 +156,13 @@ impl<F: Fn(u32) -> Option<FunctionId>> Fold<'_, F> {
     }
 
     fn outcomes(&mut self, columns: &Outcomes) {
-        for (row, number) in columns.function.iter().enumerate() {
-            let Some(id) = self.wanted(*number) else { continue };
+        for (number, rows) in runs(&columns.function) {
+            let Some(id) = self.wanted_run(number, rows.len()) else { continue };
             let outcomes = &mut self.aggregate.functions.entry(id).or_default().outcomes;
-            let count = Weighted { n: columns.n[row], w: columns.w[row] };
-            outcomes.entry(columns.outcome[row]).or_default().merge(count);
+            for row in rows {
+                let count = Weighted { n: columns.n[row], w: columns.w[row] };
+                outcomes.entry(columns.outcome[row]).or_default().merge(count);
+            }
         }
     }
 
@@ -162,15 +170,19 @@ impl<F: Fn(u32) -> Option<FunctionId>> Fold<'_, F> {
         let with_latency = self.latency();
         let mut sketches = Cursor::new(columns.latency.as_ref());
         let Some(paths) = &columns.path else { return };
-        for (row, number) in columns.function.iter().enumerate() {
-            let buckets = sketches.next();
-            let Some(id) = self.wanted(*number) else { continue };
-            let path = self.names.path(paths, row);
-            let function = self.aggregate.functions.entry(id).or_default();
-            let counts = function.paths.entry(path).or_default();
-            counts.observed.merge(Weighted { n: columns.n[row], w: columns.w[row] });
-            if with_latency {
-                buckets.add_to(&mut counts.latency);
+        for (number, rows) in runs(&columns.function) {
+            let Some(id) = self.wanted_run(number, rows.len()) else {
+                sketches.skip(rows.len());
+                continue;
+            };
+            let into = &mut self.aggregate.functions.entry(id).or_default().paths;
+            for row in rows {
+                let buckets = sketches.next();
+                let counts = into.entry(self.names.path(paths, row)).or_default();
+                counts.observed.merge(Weighted { n: columns.n[row], w: columns.w[row] });
+                if with_latency {
+                    buckets.add_to(&mut counts.latency);
+                }
             }
         }
     }
@@ -212,14 +224,16 @@ impl<F: Fn(u32) -> Option<FunctionId>> Fold<'_, F> {
     }
 
     fn shapes(&mut self, columns: &Shapes) {
-        for (row, number) in columns.function.iter().enumerate() {
-            let Some(id) = self.wanted(*number) else { continue };
-            // A position over the limit would fall onto another argument.
-            let Ok(slot) = u8::try_from(columns.slot[row]) else { continue };
-            let shape = self.names.shape(columns.class[row], columns.type_name[row]);
+        for (number, rows) in runs(&columns.function) {
+            let Some(id) = self.wanted_run(number, rows.len()) else { continue };
             let shapes = &mut self.aggregate.functions.entry(id).or_default().shapes;
-            let count = Weighted { n: columns.n[row], w: columns.w[row] };
-            shapes.entry((slot, shape)).or_default().merge(count);
+            for row in rows {
+                // A position over the limit would fall onto another argument.
+                let Ok(slot) = u8::try_from(columns.slot[row]) else { continue };
+                let shape = self.names.shape(columns.class[row], columns.type_name[row]);
+                let count = Weighted { n: columns.n[row], w: columns.w[row] };
+                shapes.entry((slot, shape)).or_default().merge(count);
+            }
         }
     }
 
@@ -258,16 +272,10 @@ impl<F: Fn(u32) -> Option<FunctionId>> Fold<'_, F> {
             let first = shapes;
             shapes += columns.shape_len[row] as usize;
             let Some(function) = self.wanted(*number) else { continue };
-            let (arguments, returned) = match (first..shapes).split_last_index() {
-                None => (first..first, Shape::default()),
-                Some((arguments, last)) => {
-                    (arguments, self.names.shape(columns.class[last], columns.type_name[last]))
-                }
-            };
-            let arguments = arguments
-                .take(MAX_ARGUMENTS)
-                .map(|at| self.names.shape(columns.class[at], columns.type_name[at]))
-                .collect();
+            let shape = |at: usize| self.names.shape(columns.class[at], columns.type_name[at]);
+            let mut arguments = first..shapes;
+            let returned = arguments.next_back().map(shape).unwrap_or_default();
+            let arguments = arguments.take(MAX_ARGUMENTS).map(shape).collect();
             let entry = self.names.entry(columns.entry_kind[row], columns.entry_name[row]);
             self.aggregate.call_samples.push(CallSample {
                 function,
@@ -323,19 +331,19 @@ impl<F: Fn(u32) -> Option<FunctionId>> Fold<'_, F> {
     }
 }
 
+/// The runs of rows about the same function, with its number.
+fn runs(numbers: &[u32]) -> impl Iterator<Item = (u32, Range<usize>)> {
+    let mut end = 0;
+    numbers.chunk_by(|a, b| a == b).map(move |run| {
+        let start = end;
+        end += run.len();
+        (run[0], start..end)
+    })
+}
+
 fn add<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, n: u64) {
     let slot = counts.entry(key).or_default();
     *slot = slot.saturating_add(n);
-}
-
-trait SplitLastIndex {
-    fn split_last_index(self) -> Option<(std::ops::Range<usize>, usize)>;
-}
-
-impl SplitLastIndex for std::ops::Range<usize> {
-    fn split_last_index(self) -> Option<(std::ops::Range<usize>, usize)> {
-        (self.start < self.end).then(|| (self.start..self.end - 1, self.end - 1))
-    }
 }
 
 /// The strings of a window, each made into a [`Name`] when it is first needed.
@@ -402,6 +410,12 @@ struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     fn new(sketches: Option<&'a Sketches>) -> Self {
         Self { sketches, row: 0, at: 0 }
+    }
+
+    fn skip(&mut self, rows: usize) {
+        for _ in 0..rows {
+            self.next();
+        }
     }
 
     fn next(&mut self) -> Buckets<'a> {

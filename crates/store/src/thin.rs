@@ -36,6 +36,8 @@ pub(crate) fn thin(aggregate: &mut Aggregate, level: Level, seed: u64) {
     let exits = |s: &CallSample| (s.function, s.path.exit.clone());
     let paths = |s: &CallSample| (s.function, s.path.clone());
     aggregate.call_samples = thin_all(calls, limits, &mut seed, |s| s.function, exits, paths);
+    // Blocks are cut into sections by function.
+    aggregate.call_samples.sort_by_key(|sample| sample.function);
     let entries = std::mem::take(&mut aggregate.entry_samples);
     let exits = |s: &EntrySample| (s.entry.clone(), s.exit.clone());
     aggregate.entry_samples =
